@@ -217,6 +217,8 @@ def write(options: argparse.Namespace, facts: dict[str, object], suffix: str) ->
     if file:
         report.write(file, facts)
         print(f"figures: {file}")
+        if file.parent == report.RESULTS:
+            print(*report.unquoted([file]), sep="\n")
 
 
 def progress() -> Progress:

@@ -1,4 +1,7 @@
-"""The figures of a run as JSON, with the machine and the checkout that they come from."""
+"""The figures of a run as JSON, with the machine and the checkout that they come from.
+
+``python -m benchmarks.report`` names each file of figures that README.md does not name, and exits with 1 for one.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import json
 import os
 import platform
 import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+README = RESULTS.parent / "README.md"
 SCHEMA = 2
 """1 held every measurement and every sample."""
 DIGITS = 5
@@ -32,6 +38,17 @@ def write(file: Path, facts: dict[str, Any]) -> None:
     document = {"schema": SCHEMA, "time": moment, "checkout": checkout(), "machine": machine(), **facts}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text(document) + "\n")
+
+
+def unquoted(files: Iterable[Path], readme: Path = README) -> list[str]:
+    """A line for each of `files` that `readme` names neither in full nor without the day, which begins each name."""
+    page = readme.read_text()
+    day = len("2026-11-25")
+    return [
+        f"benchmarks/{readme.name} does not name {file.name}; quote its figures there, or name the page that does"
+        for file in sorted(files)
+        if file.name not in page and f"`{file.name[day:]}`" not in page
+    ]
 
 
 def text(value: Any, indent: int = 0) -> str:
@@ -81,3 +98,14 @@ def machine() -> dict[str, object]:
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
     }
+
+
+def main() -> int:
+    """Print the files of results/ that nothing names; 1 if there are any."""
+    found = unquoted(RESULTS.iterdir())
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,7 +95,7 @@ class Daemon:
         self._aborted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._notifier.notify(self.hooks.on_host_start, self.status())
         try:
-            await self._control.open()
+            self._control.open()
             if self.config.may_attach:
                 self._attach_socket.open()
             if lifeline is not None:

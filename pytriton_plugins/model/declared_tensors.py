@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytriton_plugins.model.annotations import (
     EXAMPLE,
@@ -13,16 +13,39 @@ from pytriton_plugins.model.annotations import (
     parameter_tensor,
     return_tensors,
 )
-from pytriton_plugins.model.callable_form import Form, refuse
+from pytriton_plugins.model.call_rules import CallRules
+from pytriton_plugins.model.callable_form import Form, check_inputs, refuse, without_defaults
 from pytriton_plugins.model.tensor_sides import side_problem
 from pytriton_plugins.model.tensors import Tensor
 
 
-def is_empty(listed: Any) -> bool:
+class Tensors(NamedTuple):
+    """The tensors of a callable."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def tensors_of(where: str, form: Form, inputs: Any, outputs: Any, rules: CallRules, *, defaults: bool) -> Tensors:
+    """The tensors of a callable of this form, which has a parameter for each input; raises DeclarationError.
+
+    ``defaults``: parameters that are not inputs may keep their defaults.
+    """
+    found = Tensors(
+        () if rules.any_form and _is_empty(inputs) else _input_tensors(where, form, inputs),
+        () if rules.any_form and _is_empty(outputs) else _output_tensors(where, form, outputs),
+    )
+    if not form.requests:
+        parameters = without_defaults(form.parameters, found.inputs) if defaults else form.parameters
+        check_inputs(where, found.inputs, parameters, form.context)
+    return found
+
+
+def _is_empty(listed: Any) -> bool:
     return isinstance(listed, (list, tuple)) and not listed
 
 
-def input_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
+def _input_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     if listed is None and form.requests:
         refuse(where, 'list[Request] does not name the inputs; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
     if listed is not None:
@@ -45,7 +68,7 @@ def input_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     return _checked(where, "input", tensors)
 
 
-def output_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
+def _output_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     if listed is None:
         return _checked(where, "output", return_tensors(where, form.function, form.returned))
     if mentions_tensor(form.function, form.returned):

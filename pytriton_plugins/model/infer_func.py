@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from pytriton_plugins.errors import DeclarationError, known_keywords
 from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.call_settings import Settings, check_settings
-from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
-from pytriton_plugins.model.declaration import (
-    Answers,
-    ModelDeclaration,
-    wrong_name,
-)
+from pytriton_plugins.model.callable_form import Form, form_of, refuse
+from pytriton_plugins.model.declaration import Answers, ModelDeclaration, wrong_name
 from pytriton_plugins.model.declared_calls import callees_of
-from pytriton_plugins.model.declared_tensors import input_tensors, is_empty, output_tensors
+from pytriton_plugins.model.declared_tensors import tensors_of
 from pytriton_plugins.model.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -126,11 +122,7 @@ def declaration_from(
 
     ``defaults``: parameters that are not inputs may keep their defaults.
     """
-    input_list = () if rules.any_form and is_empty(inputs) else input_tensors(where, form, inputs)
-    output_list = () if rules.any_form and is_empty(outputs) else output_tensors(where, form, outputs)
-    if not form.requests:
-        parameters = without_defaults(form.parameters, input_list) if defaults else form.parameters
-        check_inputs(where, input_list, parameters, form.context)
+    tensors = tensors_of(where, form, inputs, outputs, rules, defaults=defaults)
     check_settings(where, settings)
     model_name = _model_name(where, settings.name, object_name)
     declaration = ModelDeclaration(
@@ -138,8 +130,8 @@ def declaration_from(
         version=settings.version,
         kind=form.kind,
         object_name=object_name,
-        inputs=input_list,
-        outputs=output_list,
+        inputs=tensors.inputs,
+        outputs=tensors.outputs,
         max_batch_size=settings.max_batch_size,
         workers=settings.workers,
         retry_alone=settings.retry_alone,

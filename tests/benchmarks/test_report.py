@@ -10,7 +10,6 @@ import pytest
 from benchmarks import report
 
 FILES = sorted(report.RESULTS.iterdir())
-README = report.RESULTS.parent / "README.md"
 MAX_LINES = 3_000
 MAX_BYTES = 150_000
 """Of the whole folder: a figure needs medians, spreads and pairs, not every sample."""
@@ -51,11 +50,17 @@ def test_a_file_of_figures_is_written_in_this_form(file: Path) -> None:
     assert file.read_text() == report.text(document) + "\n"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_file_of_figures_is_quoted(file: Path) -> None:
-    """By its name, or by its name without the day."""
-    text = README.read_text()
-    assert file.name in text or f"`{file.name[len('2026-11-25') :]}`" in text
+def test_every_file_of_figures_is_quoted() -> None:
+    assert report.unquoted(FILES) == []
+
+
+def test_a_file_is_quoted_by_its_name_with_or_without_the_day(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("`results/2026-11-30-calls.json` and `-soak.json`")
+    names = ["2026-11-30-calls.json", "2026-12-01-calls.json", "2026-12-01-soak.json"]
+    assert report.unquoted(map(Path, names), readme) == [
+        "benchmarks/README.md does not name 2026-12-01-calls.json; quote its figures there, or name the page that does"
+    ]
 
 
 def test_the_folder_of_figures_is_small() -> None:

@@ -123,6 +123,7 @@ def ours() -> dict[str, int]:
     return {case: exit_code(case, []) for case in CASES}
 
 
+@pytest.mark.counted
 @pytest.mark.parametrize("name", INITS)
 def test_it_ends_as_below_an_init(name: str, ours: dict[str, int]) -> None:
     """The exit code as process 1 is the same as below an init."""

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from pytriton_plugins.host.watchdog import PING_TIMEOUT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import figure
@@ -90,6 +92,7 @@ def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
     figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [duration], limit=PING_TIMEOUT + 3)
 
 
+@pytest.mark.counted
 def test_a_host_that_was_frozen_itself_replaces_no_worker() -> None:
     """A host that was frozen itself replaces no worker."""
     mark = Mark()

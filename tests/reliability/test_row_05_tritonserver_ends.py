@@ -61,6 +61,7 @@ def test_another_serves_through_the_same_workers(number: signal.Signals) -> None
     figure(5, f"tritonserver {number.name}: until ready", ready, limit=2.0)
 
 
+@pytest.mark.counted
 def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
     mark = Mark()
     with run_host(MODELS / "life.py", MODELS / "forms.py", env=mark.env) as host:
@@ -73,6 +74,7 @@ def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
         assert "tritonserver ended with killed by SIGKILL" in host.log
 
 
+@pytest.mark.counted
 def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path) -> None:
     """Its result is dropped."""
     mark, gate = Mark(), Gate(tmp_path / "gate")
@@ -87,6 +89,7 @@ def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path
         assert infer(host, "grpc", "life", IDLE)["pid"].item() == worker
 
 
+@pytest.mark.counted
 def test_while_models_are_being_loaded(tmp_path: Path) -> None:
     mark, gate = Mark(), Gate(tmp_path / "gate")
     env = {**mark.env, "WARM_GATE": str(tmp_path / "gate")}
@@ -99,6 +102,7 @@ def test_while_models_are_being_loaded(tmp_path: Path) -> None:
         assert infer(host, "grpc", "Warm", {"x": np.ones((1, 2), np.float32)})["zeros"].item() == 3
 
 
+@pytest.mark.counted
 def test_servers_that_end_too_often_end_the_host() -> None:
     """The exit code is 1, and no process is left."""
     mark = Mark()
@@ -136,6 +140,7 @@ def test_a_stop_while_there_is_no_server() -> None:
         assert mark.processes() == {}
 
 
+@pytest.mark.counted
 def test_each_form_of_callable_serves_again() -> None:
     mark = Mark()
     with run_host(MODELS / "forms.py", env=mark.env) as host:
@@ -154,6 +159,7 @@ def test_each_form_of_callable_serves_again() -> None:
         assert mark.workers().keys() == workers
 
 
+@pytest.mark.counted
 def test_while_triton_loads_a_model() -> None:
     """The worker keeps running."""
     mark = Mark()

@@ -64,6 +64,7 @@ def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[flo
     return failed.at - began - TIMEOUT, time.monotonic() - failed.at
 
 
+@pytest.mark.counted
 def test_a_model_that_hangs_repeatedly_does_not_harm_the_others() -> None:
     """A model that hangs again and again does not disturb other models."""
     with run_host(STUCK, options=["--workers=4"]) as host:

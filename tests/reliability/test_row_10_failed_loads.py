@@ -16,6 +16,7 @@ from tests.support.measure.figures import figure
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.load import Load
 
+pytestmark = pytest.mark.counted
 GOOD = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import tritonclient.grpc
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -72,6 +73,7 @@ def test_no_process_may_be_started() -> None:
     figure(14, "from its end until requests are answered", back, limit=2.0)
 
 
+@pytest.mark.counted
 def test_too_few_processes_for_a_start() -> None:
     """The start is refused in one line before tritonserver aborts for lack of threads."""
     with cgroup("pids", {"pids.max": 60}) as pids, run_host(LIFE, prefix=pids.prefix, ready=False) as host:
@@ -114,6 +116,7 @@ def last_line(host: RunningHost) -> str:
     return host.log.splitlines()[-1]
 
 
+@pytest.mark.counted
 def test_a_full_disk_at_the_start() -> None:
     with run_host(LIFE, options=["--run-dir=/mnt/run"], prefix=in_namespace(FULL_DISK), ready=False) as host:
         line = last_line(host)
@@ -122,6 +125,7 @@ def test_a_full_disk_at_the_start() -> None:
     assert line.endswith("name another with --run-dir")
 
 
+@pytest.mark.counted
 def test_the_disk_is_full_when_another_server_is_started() -> None:
     mark = Mark()
     with run_host(LIFE, options=["--run-dir=/mnt/run"], env=mark.env, prefix=in_namespace(SCRATCH)) as host:
@@ -148,6 +152,7 @@ def fill(path: Path) -> None:
             return
 
 
+@pytest.mark.counted
 def test_a_read_only_root() -> None:
     """The host writes to its run directory only."""
     with run_host(LIFE, options=["--run-dir=/dev/shm/pytriton-test-run"], prefix=READ_ONLY) as host:
@@ -157,6 +162,7 @@ def test_a_read_only_root() -> None:
     Path("/dev/shm/pytriton-test-run").rmdir()
 
 
+@pytest.mark.counted
 def test_a_read_only_root_and_no_run_directory() -> None:
     with run_host(LIFE, prefix=READ_ONLY, ready=False) as host:
         assert last_line(host).endswith(

@@ -19,6 +19,8 @@ from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import tritonserver
 from tests.support.traffic.clients import infer
 
+pytestmark = pytest.mark.counted
+
 SIZES = MODELS / "sizes.py"
 MB = 1_000_000
 MEGABYTES = (1, 4, 16, 64, 128) if FULL else (8, 32)

@@ -20,6 +20,8 @@ from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory, tr
 from tests.support.traffic.clients import PROTOCOLS, Arrays
 from tests.support.traffic.load import Load
 
+pytestmark = pytest.mark.counted
+
 GOOD = f"{MODELS / 'forms.py'}:doubled"
 ASKED: Arrays = {"x": np.array([[1, 3]], np.float32)}
 DAEMONS = (

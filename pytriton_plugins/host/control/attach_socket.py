@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.errors import ControlError
+from pytriton_plugins.host.control.listener import Listener, peer_of
 from pytriton_plugins.host.control.paths import ATTACH_SOCKET
-from pytriton_plugins.host.control.server import listening, peer_of
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.attaching import Attaching
 
 _LOG = logging.getLogger("pytriton.host")
-_BACKLOG = 128
 MAX_GREETING = 32
 """Connections at once that have not said what they are; others wait to be accepted."""
-
-_PAUSE = 0.1
-"""Seconds until the next attempt to accept after one that failed."""
 
 
 class AttachSocket:
@@ -32,47 +26,26 @@ class AttachSocket:
         """``folder``: the host's own, which no other user may enter."""
         self._folder = folder
         self._attaching = attaching
-        self._sock: socket.socket | None = None
+        self._listener: Listener | None = None
 
     def open(self) -> None:
         """Accept connections from now on; raises ControlError."""
-        try:
-            self._sock = listening(self._folder, ATTACH_SOCKET, socket.SOCK_SEQPACKET)
-        except OSError as error:
-            raise ControlError(f"{self._folder / ATTACH_SOCKET}: {error.strerror or error}; see --run-dir") from None
-        self._sock.setblocking(False)
-        self._sock.listen(_BACKLOG)
-        asyncio.get_running_loop().add_reader(self._sock, self._on_connection)
+        self._listener = Listener(
+            self._folder, ATTACH_SOCKET, socket.SOCK_SEQPACKET, self._on_connection, self._has_room
+        )
 
     def close(self) -> None:
         """Accept no more connections; may be called again."""
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            asyncio.get_running_loop().remove_reader(sock)
-            sock.close()
+        if self._listener is not None:
+            self._listener.close()
 
-    def _on_connection(self) -> None:
-        assert self._sock is not None
-        if self._attaching.greeting >= MAX_GREETING:
-            self._pause(self._sock)
-            return
-        try:
-            sock, _ = self._sock.accept()
-        except OSError:  # it is gone again, or no descriptor is left now
-            self._pause(self._sock)
-            return
+    def _has_room(self) -> bool:
+        return self._attaching.greeting < MAX_GREETING
+
+    def _on_connection(self, sock: socket.socket) -> None:
         pid, user = peer_of(sock)
         if user != os.geteuid():
             _LOG.warning("process %d of user %d cannot attach: it is not the daemon's user", pid, user)
             sock.close()
             return
         self._attaching.accept(sock, pid)
-
-    def _pause(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(sock)
-        loop.call_later(_PAUSE, self._resume)
-
-    def _resume(self) -> None:
-        if self._sock is not None:
-            asyncio.get_running_loop().add_reader(self._sock, self._on_connection)

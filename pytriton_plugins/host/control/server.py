@@ -7,13 +7,14 @@ import json
 import logging
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytriton_plugins.errors import ControlError, PytritonPluginsError
+from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.host.control.listener import Listener, peer_of
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
+from pytriton_plugins.host.tasks import background
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.text import one_line
 
@@ -30,8 +31,6 @@ REQUEST_TIMEOUT = 10.0
 RESPONSE_TIMEOUT = 5.0
 """Seconds for which a response is kept for a client that does not read."""
 
-_CREDENTIALS = struct.Struct("3i")
-
 Request = Mapping[str, Any]
 Progress = Callable[[str], None]
 Command = Callable[[Request, Progress], Awaitable[Mapping[str, Any]]]
@@ -45,41 +44,38 @@ class ControlServer:
         """``folder``: the host's own, which no other user may enter."""
         self._folder = folder
         self._commands = commands
-        self._server: asyncio.AbstractServer | None = None
+        self._listener: Listener | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Accept connections from now on; raises ControlError."""
-        try:
-            sock = listening(self._folder, CONTROL_SOCKET, socket.SOCK_STREAM)
-        except OSError as error:
-            raise ControlError(f"{self._folder / CONTROL_SOCKET}: {error.strerror or error}; see --run-dir") from None
-        try:
-            self._server = await asyncio.start_unix_server(self._on_connection, sock=sock, limit=MAX_REQUEST)
-        except BaseException:
-            sock.close()
-            raise
+        self._listener = Listener(self._folder, CONTROL_SOCKET, socket.SOCK_STREAM, self._on_connection)
 
     def close(self) -> None:
         """Accept no more connections, and end those that are open."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in self._connections:
             connection.cancel()
 
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        writer.transport.set_write_buffer_limits(0)  # so that a drain means that all is with the client
-        try:
-            if _is_allowed(writer) and len(self._connections) <= MAX_CONNECTIONS:
+    def _on_connection(self, sock: socket.socket) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS or peer_of(sock)[1] not in (os.geteuid(), 0):
+            sock.close()
+            return
+        connection = background(self._answer(sock))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _answer(self, sock: socket.socket) -> None:
+        with sock:
+            reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_REQUEST)
+            writer.transport.set_write_buffer_limits(0)  # so that a drain means that all is with the client
+            try:
                 await self._converse(reader, writer)
-        except (OSError, ValueError, asyncio.CancelledError):
-            pass  # it is gone, sends no lines or does not read, or the host ends
-        finally:
-            self._connections.discard(task)
-            writer.transport.abort()
+            except (OSError, ValueError, asyncio.CancelledError):
+                pass  # it is gone, sends no lines or does not read, or the host ends
+            finally:
+                writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (line := await within(reader.readline(), REQUEST_TIMEOUT)).endswith(b"\n"):
@@ -99,31 +95,6 @@ class ControlServer:
         except Exception:
             _LOG.exception("internal error while answering %s", one_line(request["command"]))
             return {"error": "internal error; see the daemon's log"}
-
-
-def listening(folder: Path, name: str, kind: socket.SocketKind) -> socket.socket:
-    """A bound socket of that name in ``folder``, however long its path is: an address has 107 bytes."""
-    sock = socket.socket(socket.AF_UNIX, kind)
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sock.bind(f"/proc/self/fd/{descriptor}/{name}")
-        os.chmod(folder / name, 0o600)
-    except BaseException:
-        sock.close()
-        raise
-    finally:
-        os.close(descriptor)
-    return sock
-
-
-def peer_of(sock: socket.socket) -> tuple[int, int]:
-    """The process and user ids of the peer, as they were when it connected."""
-    pid, user, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return pid, user
-
-
-def _is_allowed(writer: asyncio.StreamWriter) -> bool:
-    return peer_of(writer.get_extra_info("socket"))[1] in (os.geteuid(), 0)
 
 
 def _write(writer: asyncio.StreamWriter, response: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pytriton_plugins.errors import HookError, PytritonPluginsError
 from pytriton_plugins.hooks.builtin import RESTARTS
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.system.child import first_end
+from pytriton_plugins.host.system.resource_limits import shortage
 from pytriton_plugins.values import GiveUp, Restart, WorkerExit
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class WorkerPlace(Place):
         try:
             return self._host.new_worker(self._model.reference, self._model.declaration)
         except OSError as error:  # a moment without memory, processes or descriptors
-            self._model.worker_failed(f"no worker can be started: {error.strerror}")
+            self._model.worker_failed(f"no worker can be started: {shortage(error)}")
             return None
 
     async def _set_up(self, worker: Worker, *, fresh: bool) -> None:

@@ -10,6 +10,7 @@ import attrs
 
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed
+from pytriton_plugins.host.system.resource_limits import shortage
 from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import wrong_name
 
@@ -62,7 +63,7 @@ class PluginImporter:
             _log_notes(plugin, worker)
             return ImportedPlugin(plugin, worker, enabled(self._resolver, declared))
         except OSError as error:
-            raise PluginFailed(f"no worker can be started: {error.strerror}") from error
+            raise PluginFailed(f"no worker can be started: {shortage(error)}") from error
         except (WorkerFailed, ConfigError) as error:
             if worker is not None:
                 worker.dismiss()

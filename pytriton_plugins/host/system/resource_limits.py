@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -65,6 +66,14 @@ _INHERITED = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 _DESCRIPTOR_REMEDY = "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker and podman)"
 PROCESS_REMEDY = "raise the limit of processes of this container (pids) or user (ulimit -u)"
+
+_REMEDIES = {
+    errno.EMFILE: _DESCRIPTOR_REMEDY,
+    errno.ENFILE: "raise fs.file-max (sysctl), or end processes with many open files",
+    errno.EAGAIN: PROCESS_REMEDY,
+    errno.ENOMEM: "free memory, or raise the memory limit of this container",
+}
+"""By the error of a call that makes a descriptor or a process."""
 
 
 @attrs.frozen
@@ -151,6 +160,13 @@ def restore_descriptors(pid: int) -> None:
     """Give a new worker the limit that this process was started with."""
     with contextlib.suppress(OSError):  # it ended meanwhile
         resource.prlimit(pid, resource.RLIMIT_NOFILE, _INHERITED)
+
+
+def shortage(error: OSError) -> str:
+    """Why the system refused a descriptor or a process, and what to do if that is known."""
+    reason = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{reason}; {remedy}" if remedy else reason
 
 
 def lack_of_descriptors(pid: int) -> str:

@@ -255,7 +255,10 @@ class ThreadExchange(Exchange):
             event.wait()
 
     def _patiently(self, take: Callable[[], T], call: OpenCall | None = None) -> T:
-        """The result of ``take``; a last call that finds no memory waits for threads that still use results."""
+        """The result of ``take``; a last call that finds no memory waits for threads that still use results.
+
+        It looks again and again: what frees a result is the end of its last array, of which Python tells nobody.
+        """
         end = time.monotonic() + _PATIENCE
         while True:
             try:

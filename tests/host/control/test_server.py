@@ -41,7 +41,7 @@ async def fail(request: Request, progress: Progress) -> Mapping[str, Any]:
 async def answering(folder: Path) -> AsyncIterator[str]:
     """The path of a control socket that answers."""
     control = ControlServer(folder, {"echo": echo, "refuse": refuse, "fail": fail})
-    await control.open()
+    control.open()
     try:
         yield str(folder / CONTROL_SOCKET)
     finally:

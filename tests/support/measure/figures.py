@@ -75,6 +75,9 @@ _TICK = 0.005
 ruler: Ruler | None = None
 """The ruler of the present test."""
 
+may_limit_seconds = True
+"""Whether the present test has the machine for itself."""
+
 
 class Table:
     """Rows of figures with a title. ``full``: whether the variable ``name`` sets the long form."""
@@ -93,6 +96,9 @@ class Table:
         """
         found = Figure(row, what, tuple(values), unit, limit)
         self._found.append(found)
+        assert may_limit_seconds or limit is None or unit != "s", (
+            f"{found}: a test with the mark counted has no limit in s"
+        )
         late = ruler.worst if ruler is not None and unit == "s" else 0.0
         assert limit is None or max(values) <= limit + late, f"{found} (woken up to {late:.3f} s late)"
 
