@@ -18,6 +18,7 @@ typedef struct Channel {
   bool closing;             /* gets no new batch; freed when it is released */
   bool gone;                /* its worker has ended */
   bool reclaim_due;         /* its unused memory is freed when it is released */
+  uint32_t rows;            /* of the batch that it runs, unless the model has sequences */
   uint32_t sequences;       /* whose state the worker has */
   uint64_t sequences_until; /* while it is closing: when those that are left are given up */
   struct Channel *next;

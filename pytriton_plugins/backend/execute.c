@@ -197,7 +197,10 @@ void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
   Request *chain = NULL, **end = &chain;
   pool_count_requests(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++)
-    if ((*end = accept_request(instance, requests[i])) != NULL) end = &(*end)->next;
+    if ((*end = accept_request(instance, requests[i])) != NULL) {
+      (*end)->grouped = count > 1;
+      end = &(*end)->next;
+    }
   if (chain == NULL) return;
   reject_chain(instance, queue_append(instance->pool, chain));
   run_queue(instance);

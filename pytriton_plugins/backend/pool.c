@@ -188,6 +188,7 @@ void pool_release_channel(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
+  channel->rows = 0;
   channel->idle_since = clock_ns();
   if (broken || channel->gone || is_given_up(channel))
     remove_channel(channel);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "fair_share.h"
 #include "queue_failures.h"
 #include "sequence_queue.h"
 #include "triton_metrics.h"
@@ -174,11 +175,13 @@ static bool fits(const Pool *pool, const Batch *batch, uint32_t max_rows, const 
   return batch->rows + (uint64_t)request->rows <= max_rows && request_can_join(&pool->declaration, batch->requests[0], request);
 }
 
-/* Moves the first request, and later ones that fit, from the queue to the batch. */
+/* Moves the first request, and later ones that fit, from the queue to the batch. The channel is marked as busy. */
 static void form_batch(Pool *pool, Batch *batch, uint32_t max_rows) {
   Request **place = &pool->first;
   int skipped = 0;
+  uint64_t share = fair_share_rows(pool);
   while (*place != NULL && skipped < MAX_SKIPPED && batch->rows < max_rows && batch_ensure_capacity(batch)) {
+    if (fair_share_taken(batch, share)) break;
     if (fits(pool, batch, max_rows, *place)) {
       batch_add(batch, queue_unlink(pool, place));
     } else {
@@ -231,7 +234,11 @@ static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *fail
   if (rows == 0) return WORK_NONE;
   (*channel)->busy = true;
   form_batch(pool, batch, rows);
-  if (pool->waiting > max_waiters(pool)) pthread_cond_broadcast(&pool->changed);
+  (*channel)->rows = batch->rows;
+  if (pool->waiting > max_waiters(pool))
+    pthread_cond_broadcast(&pool->changed);
+  else if (pool->first != NULL && free_channel(pool) != NULL)
+    pthread_cond_signal(&pool->changed); /* for the other channel's share */
   return WORK_RUN;
 }
 

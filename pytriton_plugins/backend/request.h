@@ -32,6 +32,7 @@ typedef struct Request {
   uint32_t first_row; /* position of its rows in the batch */
   int failed;         /* code of the error response that was sent; 0: none */
   bool cancelled;
+  bool grouped;              /* Triton's batcher has passed it on with others */
   bool starts, ends;         /* the first, the last request of its sequence */
   struct Sequence *sequence; /* NULL: the model has none, or the request is not in the queue yet */
   Part parts[];              /* one for each declared input */
