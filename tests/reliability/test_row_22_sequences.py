@@ -60,6 +60,7 @@ def test_killed_workers_lose_their_sequences_and_no_others() -> None:
     kills: list[Kill] = []
     began = time.monotonic()
     with run_host(f"{MODELS / 'sequences.py'}:summed", options=[f"--workers={WORKERS}"]) as host:
+        wait_until(lambda: value(host.metrics, "pytriton_workers", model="summed", version="1") == WORKERS)
         load = LostSequences(host, SEQUENCES, CLIENTS, LIVE)
         while not load.are_over and len(kills) < MOST:
             kill_one(load, kills)
