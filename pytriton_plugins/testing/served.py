@@ -89,7 +89,7 @@ class ServedChannel(ChannelEnd):
 
     def _serve(self, server: Any, sock: socket.socket) -> None:
         try:
-            with sock:
+            with sock, contextlib.closing(server):
                 coroutine = server.serve()
                 if coroutine is not None:
                     import asyncio

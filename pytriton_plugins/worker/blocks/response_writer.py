@@ -76,6 +76,10 @@ class ResponseWriter(ResponseBuffer):
         self._calls = CallSegment(calls)
         self._mappings = (dict, outputs)
 
+    def end_calls(self) -> None:
+        """There are no calls any more."""
+        self._calls = None
+
     def trim(self) -> None:
         """Give the segment's memory back to the system; its content is lost."""
         self.segment.mapping.madvise(mmap.MADV_REMOVE)

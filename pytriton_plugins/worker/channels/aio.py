@@ -121,6 +121,11 @@ class AsyncServer(StreamServer):
         self._tasks = TaskExchange(self._sock, memory, self._reader, self._loop, self._thread)
         return self._tasks
 
+    def close(self) -> None:
+        """As in `ChannelServer`."""
+        super().close()
+        self._tasks = None
+
     async def _answer_batch(self, number: int, batch: Batch) -> BlockPosition:
         return self.write(batch, await self._runner.run_async(batch, lambda: self._is_unwanted))
 

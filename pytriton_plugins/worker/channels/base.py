@@ -142,6 +142,16 @@ class ChannelServer:
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Let go of the calls and their memory once the channel has ended.
+
+        They and this server refer to each other: without this, segments stay open until Python looks for such circles.
+        """
+        if self._calls is not None:
+            self._calls.close()
+            self._calls = None
+        self._writer.end_calls()
+
     def write(self, batch: Batch, outcomes: list[Outcome]) -> BlockPosition:
         """Write the response to ``batch``, with the failures and parameters that the callable has set."""
         state = batch.state

@@ -51,7 +51,13 @@ def serve_offers(link: WorkerLink, new_server: NewServer) -> None:
     """Serve one channel after the other in this thread, until the daemon stops the worker."""
     while (offer := link.next_offer()) is not None:
         with _OpenChannel(link, offer):
-            new_server(offer).serve()
+            _serve(new_server(offer))
+
+
+def _serve(server: Any) -> None:
+    """Serve the channel to its end; afterwards nothing refers to its memory."""
+    with contextlib.closing(server):
+        server.serve()
 
 
 def _serve_or_exit(link: WorkerLink, new_server: NewServer) -> None:
@@ -102,8 +108,8 @@ async def serve_in_loop(link: WorkerLink, new_server: NewServer) -> None:
         loop.call_soon_threadsafe(offers.put_nowait, None)
 
     async def serve(offer: ChannelOffer) -> None:
-        with _OpenChannel(link, offer):
-            await new_server(offer).serve()
+        with _OpenChannel(link, offer), contextlib.closing(new_server(offer)) as server:
+            await server.serve()
 
     threading.Thread(target=pump, name="pytriton-offers", daemon=True).start()
     next_offer: asyncio.Task[Any] = loop.create_task(offers.get())

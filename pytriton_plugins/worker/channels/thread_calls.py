@@ -39,6 +39,11 @@ class ThreadCallsServer(ChannelServer):
         if self._threads is not None:
             self._threads.end_batch()
 
+    def close(self) -> None:
+        """As in `ChannelServer`."""
+        super().close()
+        self._threads = None
+
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         from pytriton_plugins.worker.nested.results import Outputs
         from pytriton_plugins.worker.nested.threads import ThreadExchange

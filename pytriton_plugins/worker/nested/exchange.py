@@ -46,6 +46,14 @@ class Exchange(Sender):
         """The call segment, which the backend has if a result is in it; None if there is none."""
         return self._memory.segment
 
+    def close(self) -> None:
+        """The channel has ended: refer to no memory any more."""
+        if self.is_forked:  # the lock may be taken for ever
+            return
+        with self._lock:
+            self._caller = None
+            self._memory.close()
+
     def trim(self) -> None:
         """Give the memory back to the system; no call is open."""
         self._memory.trim()

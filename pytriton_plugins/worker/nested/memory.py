@@ -188,6 +188,11 @@ class CallMemory:
             self._kept = 0
         self._refusal = None
 
+    def close(self) -> None:
+        """The channel has ended: only arrays still refer to segments."""
+        self.retire()
+        self._replaced.clear()
+
     def trim(self) -> None:
         """Give the segment's memory back to the system, unless a result is in it."""
         self._sweep()

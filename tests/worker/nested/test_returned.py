@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -180,3 +183,35 @@ def test_an_awaited_callable_has_its_results_copied() -> None:
 
     with opened(body) as channel:
         assert [answered(channel, value) for value in (1, 2, 3)] == [([2], 0), ([4], 0), ([6], 0)]
+
+
+def waited_for(x: Any, ctx: Context) -> Any:
+    return ctx.models["double"](x=x)["y"]
+
+
+async def awaited(x: Any, ctx: Context) -> Any:
+    return (await ctx.models["double"].call(x=x))["y"]
+
+
+@pytest.mark.parametrize("body", [waited_for, awaited])
+def test_a_channel_that_has_ended_keeps_no_segment(body: Any) -> None:
+    before = segments()
+    gc.disable()
+    try:
+        with opened(body) as channel:
+            assert answered(channel, 1)[0] == [2]
+            assert len(segments()) > len(before)
+        del channel
+        assert segments() == before
+    finally:
+        gc.enable()
+
+
+def segments() -> list[str]:
+    """The descriptors of segments that this process has open."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of the folder
+            if "pytriton-segment" in os.readlink(f"/proc/self/fd/{descriptor}"):
+                found.append(descriptor)
+    return sorted(found)
