@@ -15,6 +15,7 @@ TITLES = {
     "grpc": "tritonclient",
     "bls": "BLS",
     "chained": "the first calls two",
+    "chained_wide": "the first calls two, threads=8",
     "pipeline": "a fourth calls three",
     "ensemble": "ensemble",
 }
@@ -23,6 +24,9 @@ SERVERS = {"bls": "python-backend"}
 """The server of a way, if it is not ours."""
 MODELS = {"calls": "nested_call", "grpc": "nested_grpc", "bls": "nested_call"}
 """The model that calls the identity model, of each way of nested calls; the other ways are called as their model."""
+
+LARGE = 1 << 18
+"""Bytes of a request from which on several threads of the caller pay."""
 
 
 @frozen
@@ -60,9 +64,13 @@ def nested(name: str, title: str, elements: int, calls: int, limits: Mapping[str
 
 
 def pipeline(load: Load) -> Row:
-    """A row of three models: the first one calls the others, a fourth calls all, or they are steps of an ensemble."""
+    """A row of three models: the first one calls the others, a fourth calls all, or they are steps of an ensemble.
+
+    The limit is that of the caller as its page advises: with a thread for each client where the requests are large.
+    """
     title, limits = f"{load.title}, three models", {"ensemble": 1.3}
-    return Row(load.name, title, "chained", ("ensemble",), limits, load=load, further=("pipeline",))
+    ours, further = ("chained_wide", ("chained", "pipeline")) if load.bytes >= LARGE else ("chained", ("pipeline",))
+    return Row(load.name, title, ours, ("ensemble",), limits, load=load, further=further)
 
 
 ROWS = (

@@ -19,6 +19,7 @@ Kind = Literal[
     "nested_call",
     "nested_grpc",
     "chained",
+    "chained_wide",
     "pipeline",
     "doubled",
     "shifted",
@@ -28,8 +29,8 @@ DataType = Literal["FP32", "BYTES", "INT64"]
 NESTED: tuple[Kind, ...] = ("nested_call", "nested_grpc")
 """They call the identity model and return the time of each call."""
 
-PIPELINE: tuple[Kind, ...] = ("doubled", "shifted", "halved", "chained", "pipeline")
-"""Three steps, the first of them once more with calls of the others, and a model that only calls the three."""
+PIPELINE: tuple[Kind, ...] = ("doubled", "shifted", "halved", "chained", "chained_wide", "pipeline")
+"""Three steps, the first of them twice more with calls of the others, and a model that only calls the three."""
 
 
 @frozen

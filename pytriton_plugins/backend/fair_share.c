@@ -6,16 +6,17 @@
 
 enum { SHARED_BYTES = 256 << 10 };
 
-/* Triton's batcher has its own rules for the size of a batch, and so has a queue with a delay or preferred sizes. */
-static bool shares(const Pool *pool) {
-  const Declaration *declaration = &pool->declaration;
-  return declaration->delay_ns == 0 && declaration->preferred_count == 0 && pool->first != NULL && !pool->first->grouped;
+/* A queue with a delay or preferred sizes has its own rules for the size of a batch, and with limits of the queue a
+ * request that is left there may be refused or expire. */
+static bool shares(const Declaration *declaration) {
+  bool is_limited = declaration->queue_size > 0 || declaration->queue_ms > 0;
+  return declaration->delay_ns == 0 && declaration->preferred_count == 0 && !is_limited;
 }
 
 /* A free channel counts only if a thread waits that can use it at once. */
-uint64_t fair_share_rows(const Pool *pool) {
+FairShare fair_share_new(const Pool *pool) {
   uint64_t rows = pool->queued_rows, busy = 0, idle = 0;
-  if (!shares(pool)) return UINT64_MAX;
+  if (!shares(&pool->declaration)) return (FairShare){UINT64_MAX, 0};
   for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
     if (channel->closing) continue;
     busy += channel->busy;
@@ -24,16 +25,14 @@ uint64_t fair_share_rows(const Pool *pool) {
   }
   if (idle > (uint64_t)pool->waiting) idle = (uint64_t)pool->waiting;
   uint64_t channels = busy + idle;
-  return channels < 2 ? UINT64_MAX : (rows + channels - 1) / channels;
+  return (FairShare){channels < 2 ? UINT64_MAX : (rows + channels - 1) / channels, 0};
 }
 
-static uint64_t input_bytes(const Batch *batch) {
-  uint64_t bytes = 0;
-  for (uint32_t r = 0; r < batch->count && bytes < SHARED_BYTES; r++)
-    for (uint32_t i = 0; i < batch->declaration->input_count; i++) bytes += batch_part(batch, r, i)->bytes;
-  return bytes;
+void fair_share_count(FairShare *share, const Batch *batch) {
+  for (uint32_t i = 0; share->rows < UINT64_MAX && i < batch->declaration->input_count; i++)
+    share->bytes += batch_part(batch, batch->count - 1, i)->bytes;
 }
 
-bool fair_share_taken(const Batch *batch, uint64_t rows) {
-  return batch->rows >= rows && input_bytes(batch) >= SHARED_BYTES;
+bool fair_share_taken(const FairShare *share, const Batch *batch, const Request *next) {
+  return batch->rows >= share->rows && share->bytes >= SHARED_BYTES && !next->grouped;
 }

@@ -5,11 +5,18 @@
 #include "batch.h"
 #include "pool.h"
 
-/* With the lock held, and the channel of the batch marked as busy: rows at which a batch of much data ends, so that other
- * channels get the rest of the queue. UINT64_MAX: no limit. */
-uint64_t fair_share_rows(const Pool *pool);
+typedef struct {
+  uint64_t rows;  /* at which a large batch ends; UINT64_MAX: no limit */
+  uint64_t bytes; /* of the inputs of the batch so far */
+} FairShare;
 
-/* Whether the batch has its share: the rows, and so much data that a further channel is worth its wake-up. */
-bool fair_share_taken(const Batch *batch, uint64_t rows);
+/* With the lock held, and the channel of the batch marked as busy: the share of a batch that is still empty. */
+FairShare fair_share_new(const Pool *pool);
+
+/* Counts the last request of the batch. */
+void fair_share_count(FairShare *share, const Batch *batch);
+
+/* Whether the batch ends before `next`: it has its rows, and so much data that another channel is worth its wake-up. */
+bool fair_share_taken(const FairShare *share, const Batch *batch, const Request *next);
 
 #endif

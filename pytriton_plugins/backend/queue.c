@@ -179,11 +179,12 @@ static bool fits(const Pool *pool, const Batch *batch, uint32_t max_rows, const 
 static void form_batch(Pool *pool, Batch *batch, uint32_t max_rows) {
   Request **place = &pool->first;
   int skipped = 0;
-  uint64_t share = fair_share_rows(pool);
+  FairShare share = fair_share_new(pool);
   while (*place != NULL && skipped < MAX_SKIPPED && batch->rows < max_rows && batch_ensure_capacity(batch)) {
-    if (fair_share_taken(batch, share)) break;
+    if (fair_share_taken(&share, batch, *place)) break;
     if (fits(pool, batch, max_rows, *place)) {
       batch_add(batch, queue_unlink(pool, place));
+      fair_share_count(&share, batch);
     } else {
       place = &(*place)->next;
       skipped++;

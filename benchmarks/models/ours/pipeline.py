@@ -12,7 +12,6 @@ from pytriton_plugins import Context, Tensor, infer_func
     inputs=[Tensor("x", np.float32, (-1,))],
     outputs=[Tensor("y", np.float32, (-1,))],
     calls=["doubled", "shifted", "halved"],
-    threads=3,
 )
 def pipeline(x: NDArray[np.float32], ctx: Context) -> dict[str, NDArray[np.float32]]:
     """y = x + ½."""

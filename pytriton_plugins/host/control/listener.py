@@ -1,9 +1,8 @@
-"""A listening socket in the daemon's own folder, which waits for better times while no connection can be accepted."""
+"""A listening socket in the daemon's own folder, which pauses while no connection can be accepted."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import math
 import os
@@ -23,8 +22,8 @@ _PAUSE = 0.1
 _LOG_INTERVAL = 60.0
 """Seconds between two messages that no connection can be accepted."""
 
-_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""Other errors are of one connection, whose client is gone again."""
+_QUIET = 5.0
+"""The same, after a message that connections are accepted again."""
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -32,7 +31,7 @@ _CREDENTIALS = struct.Struct("3i")
 class Listener:
     """Accepts one connection at a time. While it cannot, clients wait in the backlog, and the log has one line.
 
-    An asyncio server does not do: without a descriptor, that of Python 3.11 logs a traceback for each place of the
+    It is not asyncio's own server: without a descriptor, that of Python 3.11 logs a traceback for each place of the
     backlog.
     """
 
@@ -83,13 +82,15 @@ class Listener:
             return
         try:
             sock, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # the client is gone again
+            return
         except OSError as error:
-            if error.errno in _SHORTAGES:
-                self._log_shortage(error)
-                self._pause()
+            self._log_shortage(error)
+            self._pause()
             return
         if self._is_short:
             self._is_short = False
+            self._logged = self._loop.time() - _LOG_INTERVAL + _QUIET
             _LOG.info("%s: connections are accepted again", self._name)
         self._accepted(sock)
 

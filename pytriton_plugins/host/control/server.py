@@ -65,17 +65,17 @@ class ControlServer:
         connection = background(self._answer(sock))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        connection.add_done_callback(lambda _: sock.close())  # also of a task that is cancelled before it begins
 
     async def _answer(self, sock: socket.socket) -> None:
-        with sock:
-            reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_REQUEST)
-            writer.transport.set_write_buffer_limits(0)  # so that a drain means that all is with the client
-            try:
-                await self._converse(reader, writer)
-            except (OSError, ValueError, asyncio.CancelledError):
-                pass  # it is gone, sends no lines or does not read, or the host ends
-            finally:
-                writer.transport.abort()
+        reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_REQUEST)
+        writer.transport.set_write_buffer_limits(0)  # so that a drain means that all is with the client
+        try:
+            await self._converse(reader, writer)
+        except (OSError, ValueError, asyncio.CancelledError):
+            pass  # it is gone, sends no lines or does not read, or the host ends
+        finally:
+            writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (line := await within(reader.readline(), REQUEST_TIMEOUT)).endswith(b"\n"):

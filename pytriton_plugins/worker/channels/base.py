@@ -143,9 +143,9 @@ class ChannelServer:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of the calls and their memory once the channel has ended.
+        """Release the calls and their memory once the channel has ended.
 
-        They and this server refer to each other: without this, segments stay open until Python looks for such circles.
+        They and this server refer to each other: otherwise segments stay open until the garbage collector runs.
         """
         if self._calls is not None:
             self._calls.close()

@@ -47,12 +47,17 @@ class Exchange(Sender):
         return self._memory.segment
 
     def close(self) -> None:
-        """The channel has ended: refer to no memory any more."""
-        if self.is_forked:  # the lock may be taken for ever
+        """The channel has ended: release the memory.
+
+        While another thread of the callable still calls, nothing is done: the garbage collector releases it later.
+        """
+        if self.is_forked or not self._lock.acquire(blocking=False):
             return
-        with self._lock:
+        try:
             self._caller = None
             self._memory.close()
+        finally:
+            self._lock.release()
 
     def trim(self) -> None:
         """Give the memory back to the system; no call is open."""

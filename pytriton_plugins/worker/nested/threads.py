@@ -257,7 +257,7 @@ class ThreadExchange(Exchange):
     def _patiently(self, take: Callable[[], T], call: OpenCall | None = None) -> T:
         """The result of ``take``; a last call that finds no memory waits for threads that still use results.
 
-        It looks again and again: what frees a result is the end of its last array, of which Python tells nobody.
+        It looks again and again: what frees a result is the end of its last array, which Python does not report.
         """
         end = time.monotonic() + _PATIENCE
         while True:
