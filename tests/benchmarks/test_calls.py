@@ -18,8 +18,9 @@ from benchmarks.models.timed_calls import nanoseconds
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers.models import OF_OUR_CALLS
 
-TIMES = {"calls": 100.0, "grpc": 400.0, "bls": 200.0, "chained": 260.0, "pipeline": 300.0, "ensemble": 200.0}
-NESTED, PIPELINE = ROWS[0], ROWS[3]
+CALLS = {"calls": 100.0, "grpc": 400.0, "bls": 200.0}
+TIMES = {**CALLS, "chained": 260.0, "chained_wide": 220.0, "pipeline": 300.0, "ensemble": 200.0}
+NESTED, PIPELINE, LARGE = ROWS[0], ROWS[3], ROWS[5]
 
 
 def study(rounds: int = 5, rows: tuple[Row, ...] = ROWS, **times: float) -> Study:
@@ -127,3 +128,10 @@ def test_only_the_pipeline_of_as_many_models_as_the_ensemble_has_the_limit() -> 
     slow = study(pipeline=1000.0)
     assert limits_not_met(slow) == []
     assert list(PIPELINE.pairs) == [("chained", "ensemble"), ("pipeline", "ensemble")]
+
+
+def test_with_large_requests_a_caller_with_several_threads_has_the_limit() -> None:
+    assert LARGE.pairs[0] == ("chained_wide", "ensemble")
+    assert limits_not_met(study(chained_wide=270.0, rows=(LARGE,))) == [
+        "600 KB client shm, 1 client, three models: the first calls two, threads=8 ÷ ensemble is 1.35, limit 1.30: not met"
+    ]
