@@ -133,5 +133,5 @@ def test_only_the_pipeline_of_as_many_models_as_the_ensemble_has_the_limit() -> 
 def test_with_large_requests_a_caller_with_several_threads_has_the_limit() -> None:
     assert LARGE.pairs[0] == ("chained_wide", "ensemble")
     assert limits_not_met(study(chained_wide=270.0, rows=(LARGE,))) == [
-        "600 KB client shm, 1 client, three models: the first calls two, threads=8 ÷ ensemble is 1.35, limit 1.30: not met"
+        f"{LARGE.title}: the first calls two, threads=8 ÷ ensemble is 1.35, limit 1.30: not met"
     ]
